@@ -1,38 +1,20 @@
-/**
- * The driver of a batch: one Durable Object that holds only an alarm. So a batch never has two turns at once,
- * wake-ups that arrive together cause one turn, and a failed turn is repeated. The batch's state is in D1.
- */
-import { DurableObject } from "cloudflare:workers";
-import type { BatchDriverRpc, Env } from "../bindings.ts";
+/** The driver of a batch. */
+import type { BatchDriverRpc } from "../bindings.ts";
+import { Driver } from "../signals/driver.ts";
 import { advanceBatch } from "./advance.ts";
 
 /** Wake-ups come in bursts, when shards end together. */
 const DEBOUNCE_MS = 50;
-const AFTER_ERROR_MS = 5000;
 
-export class BatchDriver extends DurableObject<Env> implements BatchDriverRpc {
-  async wake(batchId: string): Promise<void> {
-    await this.ctx.storage.put("batch", batchId);
-    await this.#wakeIn(DEBOUNCE_MS);
+export class BatchDriver extends Driver implements BatchDriverRpc {
+  protected readonly kind = "batch";
+  protected readonly afterErrorMs = 5000;
+
+  protected delayMs(): number {
+    return DEBOUNCE_MS;
   }
 
-  override async alarm(): Promise<void> {
-    const batchId = await this.ctx.storage.get<string>("batch");
-    if (!batchId) return;
-    let wait: number | "over" | null;
-    try {
-      wait = await advanceBatch(this.env, batchId);
-    } catch (error) {
-      console.error(JSON.stringify({ batch: batchId, error: String(error) }));
-      wait = AFTER_ERROR_MS;
-    }
-    if (wait === "over") await this.ctx.storage.deleteAll();
-    else if (wait !== null) await this.#wakeIn(wait);
-  }
-
-  async #wakeIn(ms: number): Promise<void> {
-    const at = Date.now() + ms;
-    const set = await this.ctx.storage.getAlarm();
-    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  protected turn(batchId: string): Promise<number | "over" | null> {
+    return advanceBatch(this.env, batchId);
   }
 }

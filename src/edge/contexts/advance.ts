@@ -1,22 +1,29 @@
 /** Does what is due in a context: ages it, or goes on erasing a deleted one. */
 import type { Env } from "../bindings.ts";
-import { contextById } from "../storage/memory/contexts.ts";
+import { type Context, contextById } from "../storage/memory/contexts.ts";
 import { age } from "./age.ts";
 import { eraseContext } from "./erase.ts";
 
 /** Pause between two steps, of which most wait for images. */
 const PACE_MS = 2000;
 
-/** @returns milliseconds until more is due; `null`: nothing is, until the context is changed; `over`: it is erased */
-export async function advanceContext(env: Env, id: string): Promise<number | "over" | null> {
-  const found = await contextById(env.DB, id);
-  if (!found) return "over";
-  const now = Date.now();
-  if (found.dueAt === null) return null;
-  if (found.dueAt > now) return found.dueAt - now;
-  if (found.deleted) await eraseContext(env, found.context);
-  else await age(env, found.context, now);
-  const left = await contextById(env.DB, id);
-  if (!left) return "over";
-  return left.dueAt === null ? null : Math.max(PACE_MS, left.dueAt - Date.now());
+export interface Advance {
+  /** Milliseconds until more is due; `null`: nothing is, until the context is changed; `over`: it is erased. */
+  wait: number | "over" | null;
+  /** As it is now; `null` if it is deleted. */
+  context: Context | null;
+}
+
+export async function advanceContext(env: Env, id: string): Promise<Advance> {
+  let found = await contextById(env.DB, id);
+  const isDue = found !== null && found.dueAt !== null && found.dueAt <= Date.now();
+  if (found && isDue) {
+    if (found.deleted) await eraseContext(env, found.context);
+    else await age(env, found.context, Date.now());
+    found = await contextById(env.DB, id);
+  }
+  if (!found) return { wait: "over", context: null };
+  const { dueAt, deleted, context } = found;
+  const left = dueAt === null ? null : Math.max(isDue ? PACE_MS : 0, dueAt - Date.now());
+  return { wait: left, context: deleted ? null : context };
 }

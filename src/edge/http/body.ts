@@ -41,6 +41,15 @@ export function jsonBody(maxBytes: number, others = NONE) {
   });
 }
 
+/** The JSON of a body that the route reads itself. @throws Problem `malformed-request` */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem("malformed-request", "The body is not valid JSON.");
+  }
+}
+
 export function sizeLimit(maxBytes: number) {
   return bodyLimit({
     maxSize: maxBytes,

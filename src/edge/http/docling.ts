@@ -3,8 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
 import { bearerToken } from "../security/bearer.ts";
-import { problems } from "./problem.ts";
-import { codeOf, replacingProblems } from "./replace-problems.ts";
+import { codeOf, documentedIn, replacingProblems } from "./replace-problems.ts";
 
 /** FastAPI's form of errors: a text, or for a body that is not valid a list of faults. */
 export const DoclingError = z
@@ -56,10 +55,4 @@ export const keyHeader = createMiddleware<AppEnv>(async (c, next) => {
 });
 
 /** `problems()` for those routes. */
-export const documentedDoclingErrors = (...codes: Parameters<typeof problems>) =>
-  Object.fromEntries(
-    Object.entries(problems(...codes)).map(([status, { description }]) => [
-      status,
-      { description, content: { "application/json": { schema: DoclingError } } },
-    ]),
-  );
+export const documentedDoclingErrors = documentedIn(DoclingError);

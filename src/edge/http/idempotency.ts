@@ -29,6 +29,8 @@ export const IDEMPOTENT = [
   "gone",
 ] as const satisfies ProblemCode[];
 
+/** Says of a response that it is the stored one. */
+const REPLAYED = "idempotent-replayed";
 const KEPT_HEADERS = ["content-type", "location", "cache-status", "cache-control"];
 
 /** Stores the route's response. Runs after authentication, because an Idempotency-Key belongs to a tenant. */
@@ -118,6 +120,21 @@ export async function once(
   return fresh;
 }
 
+/**
+ * What `start` has started, as JSON: all that an Idempotency-Key stores of a request whose answer is large or late. The
+ * headers about it are passed on.
+ */
+export async function startedOnce<T>(
+  c: Context<AppEnv>,
+  request: () => string,
+  start: () => Promise<Response>,
+): Promise<T> {
+  const started = await once(c, request, start);
+  for (const name of ["location", "cache-status", REPLAYED])
+    c.header(name, started.headers.get(name) ?? undefined);
+  return started.json<T>();
+}
+
 /** The stored response. */
 async function replay(
   c: Context<AppEnv>,
@@ -135,7 +152,7 @@ async function replay(
     );
   return new Response(body.byteLength > 0 ? body : null, {
     status,
-    headers: { ...headers, "idempotent-replayed": "true" },
+    headers: { ...headers, [REPLAYED]: "true" },
   });
 }
 

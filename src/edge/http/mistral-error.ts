@@ -1,8 +1,6 @@
 /** Errors in Mistral's form, on the routes that Mistral's clients use. */
 import { z } from "@hono/zod-openapi";
-import type { ProblemCode } from "../problem.ts";
-import { problems } from "./problem.ts";
-import { codeOf, replacingProblems } from "./replace-problems.ts";
+import { codeOf, documentedIn, replacingProblems } from "./replace-problems.ts";
 
 export const MistralError = z
   .object({
@@ -56,10 +54,4 @@ export const mistralErrors = replacingProblems("application/json", (problem) => 
 });
 
 /** `problems()` for those routes. */
-export const documentedMistralErrors = (...codes: (ProblemCode | readonly ProblemCode[])[]) =>
-  Object.fromEntries(
-    Object.entries(problems(...codes)).map(([status, { description }]) => [
-      status,
-      { description, content: { "application/json": { schema: MistralError } } },
-    ]),
-  );
+export const documentedMistralErrors = documentedIn(MistralError);

@@ -1,7 +1,6 @@
 /** Errors in OpenAI's form, on the routes that OpenAI's clients use. */
 import { z } from "@hono/zod-openapi";
-import { problems } from "./problem.ts";
-import { codeOf, type ProblemBody, replacingProblems } from "./replace-problems.ts";
+import { codeOf, documentedIn, type ProblemBody, replacingProblems } from "./replace-problems.ts";
 
 export const ChatError = z
   .object({
@@ -39,13 +38,7 @@ export const withOpenAiError = replacingProblems("application/problem+json", (pr
 }));
 
 /** `problems()` for those routes. */
-export const documentedChatErrors = (...codes: Parameters<typeof problems>) =>
-  Object.fromEntries(
-    Object.entries(problems(...codes)).map(([status, { description }]) => [
-      status,
-      { description, content: { "application/json": { schema: ChatError } } },
-    ]),
-  );
+export const documentedChatErrors = documentedIn(ChatError);
 
 function typeOf(status: number): string {
   if (status === 401) return "authentication_error";

@@ -1,6 +1,8 @@
 /** Errors in the form of another service, on the routes that its clients use. */
+import type { z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
+import { problems } from "./problem.ts";
 
 export interface ProblemBody {
   type: string;
@@ -25,6 +27,17 @@ export function replacingProblems(mediaType: string, replace: (problem: ProblemB
     c.res = new Response(JSON.stringify(replace(problem)), { status, headers });
   });
 }
+
+/** `problems()` for routes whose errors have another form. */
+export const documentedIn =
+  <T extends z.ZodType>(schema: T) =>
+  (...codes: Parameters<typeof problems>) =>
+    Object.fromEntries(
+      Object.entries(problems(...codes)).map(([status, { description }]) => [
+        status,
+        { description, content: { "application/json": { schema } } },
+      ]),
+    );
 
 /** `invalid-request` of `urn:fovea:problem:invalid-request`. */
 export const codeOf = ({ type }: ProblemBody) => type.split(":").at(-1) as string;

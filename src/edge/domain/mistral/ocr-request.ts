@@ -6,7 +6,7 @@ import { idPattern } from "../ids.ts";
 import type { FigureChoice } from "../pages/figure-choice.ts";
 import { PLAIN, presentationFault } from "../pages/presentation.ts";
 import { CONFIDENCES, type MistralForm } from "./page.ts";
-import { meansDefault, selectionOf } from "./request.ts";
+import { type Models, modelOf, selectionOf } from "./request.ts";
 
 /** Bytes of a body of POST /v1/ocr, and of a line of a batch. A `data:` URL is most of it. */
 export const MAX_BODY_BYTES = 20 * 1024 * 1024;
@@ -156,11 +156,6 @@ export interface MistralReading {
   }[];
 }
 
-export interface Models {
-  names: string[];
-  fallback: string;
-}
-
 /** @returns what the body asks for, or its faults */
 export function readRequest(body: object, models: Models): MistralReading | RequestFault[] {
   const { data: request, error } = MistralRequest.safeParse(body);
@@ -171,9 +166,11 @@ export function readRequest(body: object, models: Models): MistralReading | Requ
       message,
     }));
   const pages = request.pages == null ? null : selectionOf(request.pages);
-  const model = meansDefault(request.model) ? models.fallback : (request.model as string);
+  const named = modelOf(request.model, models);
+  if ("fault" in named) return [{ code: "unknown-model", member: "model", message: named.fault }];
+  const { model } = named;
   const fault =
-    modelFault(request, model, models) ??
+    confidenceFault(request, model) ??
     (pages && "fault" in pages
       ? { code: "invalid-page-selection" as const, member: "pages", message: pages.fault }
       : null) ??
@@ -211,14 +208,7 @@ function documentFault(body: object): { path: string[]; message: string }[] | nu
   }));
 }
 
-function modelFault(request: MistralRequest, model: string, models: Models): RequestFault | null {
-  const { names, fallback } = models;
-  if (!names.includes(model))
-    return {
-      code: "unknown-model",
-      member: "model",
-      message: `${model} is not available. There are ${names.join(", ")}; mistral-ocr-latest means ${fallback}.`,
-    };
+function confidenceFault(request: MistralRequest, model: string): RequestFault | null {
   const member = "confidence_scores_granularity";
   const message =
     request[member] === "word" && presentationFault(model, { ...PLAIN, granularity: "word" });

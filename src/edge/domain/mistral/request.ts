@@ -8,6 +8,23 @@ export const MISTRAL_OCR = "mistral-ocr-latest";
 export const meansDefault = (model: string | null | undefined): boolean =>
   model == null || /^mistral-(ocr|document-ai)(-[a-z0-9]+)*$/.test(model);
 
+export interface Models {
+  names: string[];
+  /** The default model. */
+  fallback: string;
+}
+
+/** @returns the model that a name means, or what is wrong with the name */
+export function modelOf(
+  name: string | null | undefined,
+  { names, fallback }: Models,
+): { model: string } | { fault: string } {
+  const model = meansDefault(name) ? fallback : (name as string);
+  if (names.includes(model)) return { model };
+  const fault = `${model} is not available. There are ${names.join(", ")}; ${MISTRAL_OCR} means ${fallback}.`;
+  return { fault };
+}
+
 const MAX_PAGE = 999_999;
 
 /**

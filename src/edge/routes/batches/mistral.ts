@@ -13,7 +13,7 @@ import { newId } from "../../domain/ids.ts";
 import { stringMap } from "../../domain/jobs/job-request.ts";
 import { BATCH_ENDPOINT, JOB_STATUSES, statesOf } from "../../domain/mistral/batch.ts";
 import { MAX_BODY_BYTES } from "../../domain/mistral/ocr-request.ts";
-import { meansDefault } from "../../domain/mistral/request.ts";
+import { modelOf } from "../../domain/mistral/request.ts";
 import { formatTraceparent } from "../../domain/protocol/traceparent.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody } from "../../http/body.ts";
@@ -222,7 +222,7 @@ export const batchesMistral = (app: App) => {
   app.openapi(create, async (c) => {
     const { input_files, requests, timeout_hours, ...given } = c.req.valid("json");
     const { tenantId, keyId } = c.get("caller");
-    const model = modelOf(c.env, given.model);
+    const model = demandModel(c.env, given.model);
     const files = await inputFiles(c.env, tenantId, input_files ?? []);
     const manifest = requests?.length
       ? await manifestOfRequests(c.env, tenantId, requests)
@@ -303,14 +303,12 @@ async function demandJob(env: Env, tenantId: string, id: string): Promise<Batch>
 }
 
 /** @throws Problem `unknown-model` */
-function modelOf(env: Env, name: string | null | undefined): string {
+function demandModel(env: Env, name: string | null | undefined): string {
   const { MODELS, DEFAULT_MODEL } = settings(env);
-  if (meansDefault(name)) return DEFAULT_MODEL;
-  const model = name as string;
-  if (MODELS.includes(model)) return model;
-  const message = `${model} is not available. There are ${MODELS.join(", ")}; mistral-ocr-latest means ${DEFAULT_MODEL}.`;
-  const errors = [{ path: "model", message }];
-  throw new Problem("unknown-model", `model: ${message}`, { errors });
+  const named = modelOf(name, { names: MODELS, fallback: DEFAULT_MODEL });
+  if ("model" in named) return named.model;
+  const errors = [{ path: "model", message: named.fault }];
+  throw new Problem("unknown-model", `model: ${named.fault}`, { errors });
 }
 
 /** @throws Problem `not-found` or `invalid-request` */

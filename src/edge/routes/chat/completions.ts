@@ -7,28 +7,26 @@ import * as chat from "../../domain/jobs/chat.ts";
 import { cacheStatus, isOver } from "../../domain/jobs/job.ts";
 import { JobRequest, readingFields } from "../../domain/jobs/job-request.ts";
 import { MODES, QUESTIONS, reader, TEXT_LAYERS } from "../../domain/pages/models.ts";
-import type { PageEntry } from "../../domain/pages/page-result.ts";
-import { presentationFields, roomForFigures } from "../../domain/pages/presentation.ts";
+import { presentationFields } from "../../domain/pages/presentation.ts";
 import { attachExtraction, driveAttached, EXTRACT } from "../../extraction/extract.ts";
 import { requires } from "../../http/auth.ts";
 import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
-import { IDEMPOTENT, once } from "../../http/idempotency.ts";
+import { IDEMPOTENT, startedOnce } from "../../http/idempotency.ts";
 import { chatError, chatErrors, documentedChatErrors } from "../../http/openai-error.ts";
-import { CREATE_JOB, createJob } from "../../jobs/create.ts";
+import { CREATE_JOB } from "../../jobs/create.ts";
+import { createJobs } from "../../jobs/create-several.ts";
 import { presentedEntries } from "../../jobs/present.ts";
 import { wholeResult } from "../../jobs/result.ts";
-import { followEvents, waitForEnd } from "../../jobs/watch.ts";
-import { Problem, type ProblemCode } from "../../problem.ts";
+import { waitForEnd } from "../../jobs/watch.ts";
+import { Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import { findJob, type Job, type JobPage, jobPages } from "../../storage/jobs.ts";
-import { readAllStored } from "../../storage/results.ts";
-import { type Data, dataOf, ResponseFormat } from "./structured.ts";
+import { Completion, Extension, fits, Usage } from "./completion.ts";
+import { type Events, streamPages } from "./stream.ts";
+import { dataOf, ResponseFormat } from "./structured.ts";
 
 /** The timeout of OpenAI's own clients. The job continues after it. */
 const HOLD_S = 600;
-
-/** Pictures in an answer, which is held in memory. Further figures have addresses. */
-const fits = () => roomForFigures(8 * MIB);
 
 const address = z
   .string()
@@ -117,42 +115,6 @@ const Body = z
     description:
       "Other fields of OpenAI's API (`temperature`, `max_tokens`, `tools`, …) are accepted and ignored.",
   });
-
-const Usage = z.object({
-  prompt_tokens: z.int().openapi({
-    description:
-      "Vision tokens; 0 for readers without them. With a schema: the tokens of the model that extracts, as the others here",
-  }),
-  completion_tokens: z.int().openapi({
-    description: "Text tokens; estimated for readers that generate none, such as `pp-ocr`",
-  }),
-  total_tokens: z.int(),
-  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
-});
-
-const Extension = z.object({
-  job_id: z.string().openapi({ description: "Of several documents: the first, as below" }),
-  file_id: z.string(),
-  state: z.string(),
-  documents: z
-    .array(z.object({ job_id: z.string(), file_id: z.string(), state: z.string() }))
-    .optional()
-    .openapi({ description: "If there are several: all of them" }),
-  verdict: z.string().openapi({ description: "Verdict of the worst page" }),
-  pages: z.array(
-    z.object({
-      document: z.int().optional().openapi({ description: "From 1, if there are several" }),
-      page: z.int(),
-      verdict: z.string(),
-      source: z.string(),
-      error: z.object({ code: z.string(), message: z.string() }).nullable(),
-    }),
-  ),
-  unread_messages: z.int(),
-  extraction_id: z.string().optional().openapi({
-    description: "With a schema: `GET /v1/jobs/{id}/extractions/{id}` has the citations",
-  }),
-});
 
 const ChatCompletion = z
   .object({
@@ -253,30 +215,24 @@ export async function begin(c: Context<AppEnv>, body: ChatRequest): Promise<Comp
     throw new Problem("invalid-request", "messages: with a schema, only one document is allowed");
   const reading = readingOf(c, body, schema ? "" : words);
   // An Idempotency-Key stores only the jobs, because the response may be a stream of several minutes.
-  const started = await once(
+  const { ids } = await startedOnce<{ ids: [string, ...string[]] }>(
     c,
     () => JSON.stringify([reading, documents, schema, schema && words]),
     async () => {
       const extract =
         schema && (await attachExtraction(c.env, c.get("caller"), { schema, instructions: words }));
-      const [document, ...others] = documents as [chat.Document, ...chat.Document[]];
-      const wanted = { ...reading, document };
-      const { job, pages } = await createJob(c.env, c.var, wanted, c.get("claim"), extract);
+      const wanted = documents.map((document) => ({ ...reading, document }));
+      const made = await createJobs(c.env, c.var, wanted, c.get("claim"), extract);
+      const [{ job, pages }] = made;
       if (schema) await driveAttached(c.env, job);
-      const ids = [job.id];
-      for (const document of others)
-        ids.push((await createJob(c.env, c.var, { ...reading, document })).job.id);
       c.set("answerFileId", job.fileId);
       const headers = {
         location: `/v1/jobs/${job.id}`,
         "cache-status": cacheStatus(pages, job.cache),
       };
-      return Response.json({ ids }, { headers });
+      return Response.json({ ids: made.map(({ job }) => job.id) }, { headers });
     },
   );
-  const { ids } = await started.json<{ ids: [string, ...string[]] }>();
-  for (const name of ["cache-status", "location"])
-    c.header(name, started.headers.get(name) ?? undefined);
 
   c.set("jobId", ids[0]);
   const { tenantId } = c.get("caller");
@@ -324,129 +280,6 @@ function readingOf(c: Context<AppEnv>, body: ChatRequest, words: string) {
   return { model: body.model, ...body.fovea, task, prompt };
 }
 
-/** Builds an answer page by page. */
-export class Completion {
-  /** One for each document, in their order. */
-  readonly jobs: [Job, ...Job[]];
-  /** The answer to a request with a schema, when it is there. */
-  data: Data | null = null;
-  readonly #unread: number;
-  readonly #created = Math.floor(Date.now() / 1000);
-  readonly #pages: z.infer<typeof Extension>["pages"] = [];
-  #tally = chat.emptyTally();
-  #content = "";
-
-  constructor(jobs: [Job, ...Job[]], unread: number) {
-    this.jobs = jobs;
-    this.#unread = unread;
-  }
-
-  /** The first; with a schema, the only one. */
-  get job(): Job {
-    return this.jobs[0];
-  }
-
-  /** @param document its index @returns what the page adds to the content */
-  add(document: number, page: JobPage, entry: PageEntry): string {
-    this.#tally = chat.count(this.#tally, entry, page.source === "hit");
-    this.#pages.push({
-      ...(this.jobs.length > 1 && { document: document + 1 }),
-      page: page.page,
-      source: page.source,
-      error: entry.error,
-      verdict: entry.result?.verdict ?? "failed",
-    });
-    const content = chat.pageContent(entry);
-    if (content === "") return "";
-    const piece = this.#content === "" ? content : `\n\n${content}`;
-    this.#content += piece;
-    return piece;
-  }
-
-  /** Why there is no answer; `null` if a page has a result. */
-  fault(): string | null {
-    if (this.#pages.some(({ error }) => error === null)) return null;
-    const error =
-      this.jobs.find(({ error }) => error)?.error ?? this.#pages.find((page) => page.error)?.error;
-    return error ? `${error.code}: ${error.message}` : `The job is ${this.job.state}.`;
-  }
-
-  whole() {
-    const { content, refusal } = this;
-    const message = { role: "assistant", content, refusal };
-    const choice = { index: 0, message, logprobs: null, finish_reason: this.finish() };
-    return {
-      ...this.#frame("chat.completion"),
-      choices: [choice],
-      usage: this.usage(),
-      fovea: this.extension(),
-    };
-  }
-
-  chunk(delta: object, finish: string | null = null, more: object = {}) {
-    const choice = { index: 0, delta, logprobs: null, finish_reason: finish };
-    return { ...this.#frame("chat.completion.chunk"), choices: [choice], ...more };
-  }
-
-  usageChunk() {
-    return { ...this.#frame("chat.completion.chunk"), choices: [], usage: this.usage() };
-  }
-
-  get created(): number {
-    return this.#created;
-  }
-
-  get content(): string | null {
-    return this.data ? this.data.content : this.#content;
-  }
-
-  get refusal(): string | null {
-    return this.data?.refusal ?? null;
-  }
-
-  finish = () => (this.data ? "stop" : chat.finishReason(this.#tally));
-  usage = () =>
-    this.data
-      ? chat.usageOf({ vision: this.data.tokens.input, text: this.data.tokens.output, cached: 0 })
-      : chat.usageOf(this.#tally);
-
-  extension(): z.infer<typeof Extension> {
-    const { id, fileId, state, extractionId } = this.job;
-    return {
-      job_id: id,
-      file_id: fileId,
-      state,
-      ...(this.jobs.length > 1 && {
-        documents: this.jobs.map(({ id, fileId, state }) => ({
-          job_id: id,
-          file_id: fileId,
-          state,
-        })),
-      }),
-      verdict: this.#tally.verdict,
-      pages: this.#pages,
-      unread_messages: this.#unread,
-      ...(extractionId && { extraction_id: extractionId }),
-    };
-  }
-
-  #frame(object: string) {
-    const { id, options } = this.job;
-    const chatId = `chatcmpl-${id.replace("job_", "")}`;
-    return { id: chatId, object, created: this.#created, model: options.model };
-  }
-}
-
-/** The events of a streamed answer. */
-export interface Events {
-  start(): Promise<void>;
-  /** @param piece of the content */
-  text(piece: string): Promise<void>;
-  /** There is no answer. @param fault a message for the client */
-  fail(code: ProblemCode, fault: string): Promise<void>;
-  end(): Promise<void>;
-}
-
 function chunksOf(stream: SSEStreamingApi, completion: Completion, withUsage: boolean): Events {
   const send = (chunk: object) => stream.writeSSE({ data: JSON.stringify(chunk) });
   return {
@@ -459,91 +292,4 @@ function chunksOf(stream: SSEStreamingApi, completion: Completion, withUsage: bo
       await stream.writeSSE({ data: "[DONE]" });
     },
   };
-}
-
-/** Milliseconds between two signs of life of a stream. */
-const SIGN_MS = 15_000;
-
-/** Sends each page as soon as it and all pages before it are read; with a schema, the data when all are. */
-export async function streamPages(
-  c: Context<AppEnv>,
-  stream: SSEStreamingApi,
-  completion: Completion,
-  events: Events,
-): Promise<void> {
-  const room = fits();
-  await events.start();
-  for (const document of completion.jobs.keys()) {
-    await streamDocument(c, stream, completion, document, events, room);
-    if (stream.aborted) return;
-  }
-  const fault = completion.fault();
-  if (fault) return events.fail("document-unread", fault);
-  if (completion.job.extractionId) {
-    const failure = await streamData(c, stream, completion, events);
-    if (failure) return events.fail(failure.code, failure.message);
-  }
-  await events.end();
-}
-
-/** Sends the pages of one document. Leaves off when the client is gone. */
-async function streamDocument(
-  c: Context<AppEnv>,
-  stream: SSEStreamingApi,
-  completion: Completion,
-  document: number,
-  events: Events,
-  room: ReturnType<typeof fits>,
-): Promise<void> {
-  const { DB } = c.env;
-  const job = completion.jobs[document] as Job;
-  const { id, tenantId, presentation } = job;
-  let sent = 0;
-  /** The page of the next chunk, if known. */
-  let awaited: number | undefined;
-  const sendRead = async () => {
-    const pages = await jobPages(DB, id);
-    for (; pages[sent] && pages[sent]?.state !== "pending"; sent++) {
-      const page = pages[sent] as JobPage;
-      const stored = readAllStored(c.env.BUCKET, job, [page]);
-      for await (const entry of presentedEntries(c.env, job, stored, presentation, room)) {
-        const content = completion.add(document, page, entry);
-        if (content !== "" && !job.extractionId) await events.text(content);
-      }
-    }
-    awaited = pages[sent]?.page;
-  };
-
-  for await (const event of followEvents(c.env, tenantId, id, 0)) {
-    if (stream.aborted) return;
-    if (event === null) await stream.write(": still here\n\n");
-    else if (event.type === "page") {
-      const { page } = JSON.parse(event.data) as { page: number };
-      if (awaited === undefined || awaited === page) await sendRead();
-    }
-  }
-  await sendRead();
-  completion.jobs[document] = (await findJob(DB, tenantId, id)) ?? job;
-}
-
-/** @returns why there are no data; `null` if they were sent, or the client is gone */
-async function streamData(
-  c: Context<AppEnv>,
-  stream: SSEStreamingApi,
-  completion: Completion,
-  events: Events,
-): Promise<Problem | null> {
-  try {
-    while (!completion.data && !stream.aborted) {
-      await stream.write(": still here\n\n");
-      completion.data = await dataOf(c.env, completion.job, SIGN_MS);
-    }
-  } catch (error) {
-    if (error instanceof Problem) return error;
-    throw error;
-  }
-  const { content, refusal } = completion;
-  if (refusal !== null) return new Problem("extraction-failed", refusal);
-  if (content) await events.text(content);
-  return null;
 }

@@ -15,21 +15,20 @@ import { cacheStatus } from "../../domain/jobs/job.ts";
 import { optionsFromTexts } from "../../domain/jobs/option-texts.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { requires } from "../../http/auth.ts";
-import { JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { JSON_BODY, jsonBody, MIB, parseJson } from "../../http/body.ts";
 import {
   doclingErrors,
   documentedDoclingErrors,
   KEY_SCHEMES,
   keyHeader,
 } from "../../http/docling.ts";
-import { IDEMPOTENT, once } from "../../http/idempotency.ts";
+import { IDEMPOTENT, startedOnce } from "../../http/idempotency.ts";
 import { isForm, RECEIVED, receiveForm, withDocuments } from "../../http/received.ts";
-import { CREATE_JOB, createJob } from "../../jobs/create.ts";
-import { cancelJob } from "../../jobs/end.ts";
+import { CREATE_JOB, type NewJob } from "../../jobs/create.ts";
+import { createJobs } from "../../jobs/create-several.ts";
 import { invalidRequest, Problem } from "../../problem.ts";
 import { settings } from "../../settings.ts";
 import type { StoredFile } from "../../storage/files.ts";
-import type { JobWithPages } from "../../storage/jobs.ts";
 import { answer, NAME, whyFailed } from "./answer.ts";
 import { ConvertForm, ConvertRequest, ConvertResponse, type Source, TaskStatus } from "./schema.ts";
 import { EXPIRED, jobsAfter, statusView } from "./tasks.ts";
@@ -124,11 +123,11 @@ export const doclingConvert = (app: App) => {
 /** The task of a JSON body. @throws Problem */
 async function fromSources(c: Context<AppEnv>): Promise<Task> {
   const text = await c.req.text();
-  const { data, error } = ConvertRequest.safeParse(parsed(text));
+  const { data, error } = ConvertRequest.safeParse(parseJson(text));
   if (error) throw invalidRequest(error.issues);
   const wanted = { options: data.options, target: data.target.kind };
   const job = check(c, wanted, "options");
-  return once(
+  return startedOnce<Task>(
     c,
     () => text,
     async () => {
@@ -138,15 +137,7 @@ async function fromSources(c: Context<AppEnv>): Promise<Task> {
         files.push(await findDocument(c.env, tenantId, documentOf(source, i)));
       return started(c, files, wanted, job);
     },
-  ).then((response) => readStarted(c, response));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Problem("malformed-request", "The body is not valid JSON.");
-  }
+  );
 }
 
 /** @param i which of the sources it is */
@@ -175,11 +166,11 @@ async function fromForm(c: Context<AppEnv>): Promise<Task> {
   return withDocuments(c, stored, async () => {
     const { wanted, job } = read(fields);
     const files = stored.map(({ file }) => file);
-    return once(
+    return startedOnce<Task>(
       c,
       () => JSON.stringify([files.map(({ sha256 }) => sha256), wanted]),
       () => started(c, files, wanted, job),
-    ).then((response) => readStarted(c, response));
+    );
   });
 }
 
@@ -214,23 +205,15 @@ async function started(
   { options, target }: Wanted,
   wanted: WantedJob,
 ): Promise<Response> {
-  const made: JobWithPages[] = [];
-  // A claim is for requests that start one job.
-  const claim = files.length === 1 ? c.get("claim") : undefined;
-  try {
-    for (const { id, mediaType, name } of files) {
-      // Texts and Office documents have no layer: their own text is what `do_ocr: false` asks for.
-      const text_layer =
-        wanted.text_layer === "only" && isText(mediaType) ? "auto" : wanted.text_layer;
-      const metadata: Record<string, string> = name ? { [NAME]: name.slice(0, 255) } : {};
-      const job = { document: { file: id }, ...wanted, text_layer, metadata } as const;
-      made.push(await createJob(c.env, c.var, job, claim));
-    }
-  } catch (error) {
-    for (const { job } of made) await cancelJob(c.env, job);
-    throw error;
-  }
-  const [{ job, pages }] = made as [JobWithPages];
+  const specs = files.map(({ id, mediaType, name }): NewJob => {
+    // Texts and Office documents have no layer: their own text is what `do_ocr: false` asks for.
+    const text_layer =
+      wanted.text_layer === "only" && isText(mediaType) ? "auto" : wanted.text_layer;
+    const metadata: Record<string, string> = name ? { [NAME]: name.slice(0, 255) } : {};
+    return { document: { file: id }, ...wanted, text_layer, metadata };
+  });
+  const made = await createJobs(c.env, c.var, specs, c.get("claim"));
+  const [{ job, pages }] = made;
   const task: Task = {
     jobs: made.map(({ job }) => job.id),
     formats: [...new Set(options.to_formats)],
@@ -245,13 +228,6 @@ async function started(
       ? { location: `/v1/jobs/${job.id}`, "cache-status": cacheStatus(pages, job.cache) }
       : {};
   return Response.json(task, { headers });
-}
-
-/** The task, and the headers about its job. */
-async function readStarted(c: Context<AppEnv>, response: Response): Promise<Task> {
-  for (const name of ["location", "cache-status", "idempotent-replayed"])
-    c.header(name, response.headers.get(name) ?? undefined);
-  return response.json<Task>();
 }
 
 async function replyTask(c: Context<AppEnv>, task: Task): Promise<Response> {

@@ -96,14 +96,16 @@ export const doclingTasks = (app: App) => {
     const seconds = Math.min(wait, settings(c.env).MAX_WAIT_S);
     const jobs = await jobsAfter(c, task, seconds);
     const failure = await failureOf(c, task, jobs);
-    return c.json(statusView(task, jobs, failure), 200);
+    const status = statusView(task, jobs, failure);
+    if (status.task_status === "success" && (await areDeleted(c.env, jobs)))
+      return c.json(statusView(task, jobs, failedWith(EXPIRED)), 200);
+    return c.json(status, 200);
   });
 
   app.openapi(result, async (c) => {
     const task = taskOf(c.req.valid("param").task_id);
     const jobs = await jobsAfter(c, task, 0);
     const failure = await failureOf(c, task, jobs);
-    if (failure?.message === EXPIRED) throw new Problem("not-found", EXPIRED);
     if (failure) return c.json({ kind: "TaskFailureResult" as const, failure }, 200);
     if (taskStatus(jobs, task.target) !== "success") throw new Problem("not-found", NOT_YET);
     const found = await answer(c, task, jobs);
@@ -140,19 +142,19 @@ export async function jobsAfter(c: Context<AppEnv>, task: Task, seconds: number)
   return jobs;
 }
 
-/** Why a task that has ended has no result; `null` if it has one. */
 async function failureOf(c: Context<AppEnv>, task: Task, jobs: Job[]): Promise<Failure | null> {
-  const status = taskStatus(jobs, task.target);
-  const isGone = status === "success" && (await areDeleted(c.env, jobs));
-  if (status !== "failure" && !isGone) return null;
-  return {
-    category: "unknown",
-    message: isGone ? EXPIRED : await whyFailed(c.env, jobs),
-    retryable: false,
-    phase: "execution",
-    details: {},
-  };
+  return taskStatus(jobs, task.target) === "failure"
+    ? failedWith(await whyFailed(c.env, jobs))
+    : null;
 }
+
+const failedWith = (message: string): Failure => ({
+  category: "unknown",
+  message,
+  retryable: false,
+  phase: "execution",
+  details: {},
+});
 
 export const statusView = (
   task: Task,

@@ -23,7 +23,7 @@ import {
   waitForExtraction,
 } from "../../extraction/extract.ts";
 import { browserMay } from "../../http/auth.ts";
-import { essence, JSON_BODY, jsonBody, MIB } from "../../http/body.ts";
+import { essence, JSON_BODY, jsonBody, MIB, parseJson } from "../../http/body.ts";
 import { IDEMPOTENT, once } from "../../http/idempotency.ts";
 import { MistralError } from "../../http/mistral-error.ts";
 import { problems } from "../../http/problem.ts";
@@ -198,7 +198,7 @@ export const ocrCreate = (app: App) => {
     if (c.req.url.includes("?"))
       throw new Problem("invalid-request", "The query is for a document that is the raw body.");
     const text = await c.req.text();
-    const body = parseJson(text);
+    const body = parseObject(text);
     if ("document" in body) return mistralOcr(c, body, text);
     return once(
       c,
@@ -217,13 +217,8 @@ const documents = {
   names: `, or a document as \`multipart/form-data\` or ${RAW.map((type) => `\`${type}\``).join(", ")}`,
 };
 
-function parseJson(text: string): object {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw new Problem("malformed-request", "The body is not valid JSON.");
-  }
+function parseObject(text: string): object {
+  const body = parseJson(text);
   if (typeof body !== "object" || body === null || Array.isArray(body))
     throw new Problem("invalid-request", "The body must be a JSON object.");
   return body;

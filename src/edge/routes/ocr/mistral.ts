@@ -13,7 +13,7 @@ import {
 } from "../../domain/mistral/ocr-request.ts";
 import { preferredWait } from "../../domain/protocol/prefer.ts";
 import { attachExtraction, driveAttached, waitForExtraction } from "../../extraction/extract.ts";
-import { once } from "../../http/idempotency.ts";
+import { startedOnce } from "../../http/idempotency.ts";
 import { mistralError } from "../../http/mistral-error.ts";
 import { knownProblem } from "../../http/problem.ts";
 import { createJob } from "../../jobs/create.ts";
@@ -43,7 +43,7 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
   const { source, form, extractions, model, pages: selection } = reading;
   const wanted = { document: source, model, ...(selection !== undefined && { pages: selection }) };
   // An Idempotency-Key stores only the job, because the answer can be large and late.
-  const started = await once(
+  const { id } = await startedOnce<{ id: string }>(
     c,
     () => text,
     async () => {
@@ -61,9 +61,6 @@ async function answer(c: Context<AppEnv>, body: object, text: string): Promise<R
       return Response.json({ id: job.id }, { headers });
     },
   );
-  for (const name of ["cache-status", "location"])
-    c.header(name, started.headers.get(name) ?? undefined);
-  const { id } = await started.json<{ id: string }>();
   c.set("jobId", id);
   const { job, ...asked } = await afterWait(c, id);
   const [pages, file] = await Promise.all([

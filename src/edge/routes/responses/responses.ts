@@ -9,16 +9,9 @@ import type { Message } from "../../domain/jobs/chat.ts";
 import { requires } from "../../http/auth.ts";
 import { jsonBody, MIB } from "../../http/body.ts";
 import { chatErrors } from "../../http/openai-error.ts";
-import {
-  begin,
-  CHAT_ERRORS,
-  type Completion,
-  complete,
-  type Events,
-  foveaOptions,
-  streamPages,
-  toolChoice,
-} from "../chat/completions.ts";
+import type { Completion } from "../chat/completion.ts";
+import { begin, CHAT_ERRORS, complete, foveaOptions, toolChoice } from "../chat/completions.ts";
+import { type Events, streamPages } from "../chat/stream.ts";
 import { TextFormat } from "../chat/structured.ts";
 
 const Part = z.discriminatedUnion("type", [

@@ -210,6 +210,7 @@ describe("the request behind it", () => {
     stop();
     const { job_id } = (await json(first)).fovea;
     expect(again.headers.get("location")).toBe(`/v1/jobs/${job_id}`);
+    expect(again.headers.get("idempotent-replayed")).toBe("true");
     expect(again.headers.get("cache-status")).toBe(first.headers.get("cache-status"));
     expect(await again.text()).toContain(job_id);
     expect((await json(call("/v1/jobs", { key }))).data).toHaveLength(1);
@@ -366,6 +367,17 @@ describe("several documents", () => {
     const jobs = (text: string) => new Set(text.match(/job_[0-9a-z]+/g));
     expect(jobs(await stream())).toEqual(jobs(first));
     stop();
+  });
+
+  it("are not read if one of them is refused", async () => {
+    const content = [
+      { type: "image_url", image_url: { url: urls[0] } },
+      { type: "file", file: { file_id: `file_${"0".repeat(24)}` } },
+    ];
+    const refused = await ask("", "", { messages: [{ role: "user", content }] });
+    expect([refused.status, (await json(refused)).error.code]).toEqual([404, "not-found"]);
+    const { data } = await json(call("/v1/jobs", { key }));
+    expect(data.map(({ state }: { state: string }) => state)).toEqual(["canceled"]);
   });
 
   it("have no schema", async () => {

@@ -387,15 +387,16 @@ class _Reader:
 
     def _table(self, table: Element, part: str, cells: Cells, pictures: list[Content]) -> None:
         """The cells; a cell that goes on from the row above belongs to it."""
-        rows = [row for row in _rows(table) if not is_on(child(row, "trPr"), "del")]
-        if len(rows) < sum(1 for _ in _rows(table)):
+        all_rows = list(_named(table, "tr"))
+        rows = [row for row in all_rows if not is_on(child(row, "trPr"), "del")]
+        if len(rows) < len(all_rows):
             self._has_changes = True
         open_: dict[int, tuple[int, int]] = {}
         """For each column, the number of the cell above and its width, if it may go on."""
         for number, row in enumerate(rows):
             column = _count(value(child(row, "trPr"), "gridBefore"), 0)
             went_on: dict[int, tuple[int, int]] = {}
-            for cell in _row_cells(row):
+            for cell in _named(row, "tc"):
                 properties = child(cell, "tcPr")
                 across = max(1, _count(value(properties, "gridSpan"), 1))
                 merge = child(properties, "vMerge")
@@ -416,22 +417,14 @@ class _Reader:
             open_ = went_on
 
 
-def _rows(table: Element) -> Iterator[Element]:
-    for one in table:
-        if name(one) == "tr":
+def _named(parent: Element, tag: str) -> Iterator[Element]:
+    """The rows of a table (`tr`) or the cells of a row (`tc`), also within controls and tracked changes."""
+    for one in parent:
+        if name(one) == tag:
             yield one
         elif name(one) in ("sdt", "ins", "customXml"):
             inner = child(one, "sdtContent")
-            yield from _rows(inner if inner is not None else one)
-
-
-def _row_cells(row: Element) -> Iterator[Element]:
-    for one in row:
-        if name(one) == "tc":
-            yield one
-        elif name(one) in ("sdt", "ins", "customXml"):
-            inner = child(one, "sdtContent")
-            yield from _row_cells(inner if inner is not None else one)
+            yield from _named(inner if inner is not None else one, tag)
 
 
 def _flat_lines(pieces: list[Piece]) -> Iterator[Piece]:
